@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import TYPE_CHECKING
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from components.secrets import SECRETS
@@ -39,3 +43,17 @@ def _settings_of_this_test_alone() -> Iterator[None]:
 
 def _settings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("SPANLOOM_")}
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_this_test_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command sets up the logging of its process, and loggers keep what they first used: others may hear nothing."""
+    for module, hook in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
+        monkeypatch.setattr(module, hook, getattr(module, hook))
+    configure: Any = structlog.configure
+    monkeypatch.setattr(structlog, "configure", lambda **chosen: configure(**chosen | {"cache_logger_on_first_use": False}))
+    root, chosen = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.configure(**chosen)

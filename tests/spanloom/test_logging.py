@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
-import threading
 from asyncio import CancelledError
-from typing import TYPE_CHECKING
 
 import pytest
 import structlog
@@ -21,26 +18,9 @@ from spanloom.cli import main
 from spanloom.logging import FORMAT_VARIABLE, LEVEL_VARIABLE, RepeatFilter, set_up_logging
 from telemetry.errors import ConfigError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def own_logging(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
-    """What is written by a logging that a test sets up; that of the session is put back."""
-    for module, hook in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
-        monkeypatch.setattr(module, hook, getattr(module, hook))
-    root = logging.getLogger()
-    handlers, level, config_of = root.handlers[:], root.level, structlog.get_config()
-    try:
-        yield capsys
-    finally:
-        root.handlers[:], root.level = handlers, level
-        structlog.configure(**config_of)
-
 
 def test_lines_are_json_objects_without_secrets_where_that_is_wanted(
-    own_logging: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(FORMAT_VARIABLE, "json")
     monkeypatch.setenv(LEVEL_VARIABLE, "warning")
@@ -50,7 +30,7 @@ def test_lines_are_json_objects_without_secrets_where_that_is_wanted(
     structlog.get_logger("spanloom").info("started")
     structlog.get_logger("spanloom.roles").warning("two\nlines", reason='it is pass"word', at=Secrets)
     logging.getLogger("aiokafka").error("no %s", "broker", exc_info=ValueError('of pass"word'))
-    said = own_logging.readouterr().err
+    said = capsys.readouterr().err
     first, second = map(json.loads, said.splitlines())
     assert first["event"] == "two\nlines"
     assert first["level"] == "warning"
@@ -61,15 +41,13 @@ def test_lines_are_json_objects_without_secrets_where_that_is_wanted(
     assert "word" not in said
 
 
-def test_lines_are_text_from_info_on_by_default(
-    own_logging: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lines_are_text_from_info_on_by_default(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(FORMAT_VARIABLE, raising=False)
     monkeypatch.setenv(LEVEL_VARIABLE, "")
     set_up_logging(secrets=Secrets())
     structlog.get_logger("spanloom").debug("detail")
     structlog.get_logger("spanloom").info("started", port=1)
-    line = own_logging.readouterr().err
+    line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert "[info     ] started" in line
 
